@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { createServer, request } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type RequestOptions, request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { expect, it } from 'vitest'
 import { startForwarder, startLinks } from '../../src/servers/links.ts'
@@ -69,4 +70,53 @@ it('an HTTP proxy passes the requests of a node on by its links', async () => {
   expect(arrived).toBe(0)
   links.heal()
   expect(await waiting).toBe('b')
+})
+
+/** A proxy for the node a, and a server behind the port of b. Returns how a asks b. */
+async function startAsking(answering: RequestListener) {
+  await using stack = new AsyncDisposableStack()
+  const links = stack.use(await startLinks(['a', 'b']))
+  const server = createServer(answering).listen(links.peerPort('b'), '127.0.0.1')
+  await once(server, 'listening')
+  stack.defer(async () => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const { port } = stack.use(await startForwarder('a', ['a', 'b'], links))
+  const ask = (path: string, options: RequestOptions = {}, to = links.peerPort('b')) =>
+    request({ port, path: `http://0.0.0.0:${to}${path}`, agent: false, ...options })
+  const owned = stack.move()
+  return { ask, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+it('an HTTP proxy passes on all of a request and of its answer', async () => {
+  await using asking = await startAsking((asked, answer) => {
+    const { method, url, headers } = asked
+    asked.pipe(answer.writeHead(201, { 'x-said': `${method} ${url} ${headers['x-asked']}` }))
+  })
+  const sent = asking.ask('/a/b?c=d', { method: 'POST', headers: { 'x-asked': 'so' } }).end('the body')
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+  expect([answer.statusCode, answer.headers['x-said']]).toEqual([201, 'POST /a/b?c=d so'])
+  expect(await text(answer)).toBe('the body')
+})
+
+it('an HTTP proxy passes on a stream that has no message yet, and that its reader has gone', async () => {
+  const gone = Promise.withResolvers<void>()
+  await using asking = await startAsking((_, answer) => {
+    answer.on('close', gone.resolve).flushHeaders()
+  })
+  const sent = asking.ask('/').end()
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+  answer.on('error', () => {})
+  sent.destroy()
+  await gone.promise
+})
+
+it('an HTTP proxy breaks off what its link breaks off, and what leads nowhere', async () => {
+  await using asking = await startAsking((_, answer) => {
+    answer.write('half', () => answer.destroy())
+  })
+  const [answer] = (await once(asking.ask('/').end(), 'response')) as [IncomingMessage]
+  await expect(text(answer)).rejects.toThrow('aborted')
+  await expect(once(asking.ask('/', {}, 1).end(), 'response')).rejects.toThrow('socket hang up')
 })
