@@ -35,7 +35,6 @@ export async function until<T>(
       if (answer?.value) return answer.value
       if (answer) last = answer.value
     } catch (error) {
-      signal?.throwIfAborted()
       last = error
     }
     if (leftMs() === 0) {

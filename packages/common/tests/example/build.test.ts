@@ -3,7 +3,7 @@ import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { bundleProgram } from '../../src/process/bundle.ts'
+import { bundleProgram, bundleTogether } from '../../src/process/bundle.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../src/process/temporary.ts'
 import { runProgram } from '../../src/testing/testing.ts'
 
@@ -60,13 +60,23 @@ it('keeps programs, workers and scripts where they find each other', async () =>
 })
 
 it('makes the same bytes of the same sources, as does one program alone', async () => {
-  await using folder = await sourceFolder({ 'one.program.ts': 'console.log(process.env.VERSION)' })
+  await using folder = await sourceFolder({
+    'one.program.ts': 'class Named {}\nconsole.log(process.env.VERSION, Named.name)',
+  })
   const file = new URL(`file://${join(folder.path, 'src', 'one.program.ts')}`)
   const options = { target: 'node22', constants: { VERSION: 'seven' } }
   const bundle = await bundleProgram(file, options)
   expect(Buffer.from(bundle).equals(await bundleProgram(file, options))).toBe(true)
   await writeFile(join(folder.path, 'one.mjs'), bundle)
-  expect((await runProgram(join(folder.path, 'one.mjs'))).stdout).toBe('seven\n')
+  expect((await runProgram(join(folder.path, 'one.mjs'))).stdout).toBe('seven Named\n')
+})
+
+it('bundles a file once, also where two name each other', { timeout: 5_000 }, async () => {
+  const naming = (file: string) => `console.log(new URL('./${file}', import.meta.url))`
+  await using folder = await sourceFolder({ 'a.ts': naming('b.ts'), 'b.ts': naming('a.ts') })
+  const src = join(folder.path, 'src')
+  const bundles = await bundleTogether(src, [join(src, 'a.ts')], { target: 'node22' })
+  expect([...bundles.keys()].sort()).toEqual(['a.mjs', 'b.mjs'])
 })
 
 it('says in one line what cannot be bundled', async () => {

@@ -104,6 +104,19 @@ describe('a TypeScript program', () => {
     for (const { signal } of [starting, later]) expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
+  it('may be given up until it is ready, and not later', async () => {
+    const reason = new Error('the reader changed their mind')
+    const starting = new AbortController()
+    const warm = (line: string) => line === 'still warming up' && starting.abort(reason)
+    const never = startProgram(child, { args: ['never'], untilReady: starting.signal, onLine: warm })
+    await expect(never).rejects.toBe(reason)
+
+    const later = new AbortController()
+    await using program = await startProgram(child, { args: ['echo'], untilReady: later.signal })
+    expect(getEventListeners(later.signal, 'abort')).toEqual([])
+    expect(program.process.exitCode).toBeNull()
+  })
+
   it('starts many at once', async () => {
     const programs = await Promise.all(Array.from({ length: 4 }, () => startProgram(child, { args: ['echo'] })))
     expect(new Set(programs.map(({ pid }) => pid)).size).toBe(4)

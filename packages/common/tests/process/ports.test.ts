@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { freePort, isListening, onFreePorts, onOldPort } from '../../src/process/ports.ts'
 
@@ -27,6 +27,15 @@ it('finds a port that can be listened on, below the ports of outgoing connection
   expect(await isListening(port)).toBe(false)
   using _server = await listenOn(port)
   expect(await isListening(port)).toBe(true)
+})
+
+it('has let go of what listens when it has found it', { timeout: 5_000 }, async () => {
+  const server = createServer((socket) => void socket.resume()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  expect(await isListening((server.address() as AddressInfo).port)).toBe(true)
+  server.close()
+  // Not before its last connection has ended.
+  await once(server, 'close')
 })
 
 it('tries another port when one is taken, and has closed the one that it returns', async () => {
@@ -76,5 +85,6 @@ describe('a start on the old port', () => {
     using _other = await listenOn(port)
     await expect(onOldPort(() => listenOn(port), { timeoutMs: 0 })).rejects.toThrow('EADDRINUSE')
     await expect(onOldPort(() => listenOn(port), { signal: AbortSignal.abort() })).rejects.toThrow('aborted')
+    await expect(onOldPort(() => listenOn(port), { timeoutMs: -1 })).rejects.toThrow('timeoutMs: received -1; accepts')
   })
 })

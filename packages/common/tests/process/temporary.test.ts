@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { stat, writeFile } from 'node:fs/promises'
+import { rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
 import { temporaryFolder } from '../../src/process/temporary.ts'
@@ -14,6 +14,11 @@ it('makes a folder that belongs to this user alone, and removes it with its cont
   await folder[Symbol.asyncDispose]()
   await folder[Symbol.asyncDispose]()
   expect(existsSync(folder.path)).toBe(false)
+})
+
+it('is content when somebody has removed the folder', async () => {
+  await using folder = await temporaryFolder()
+  await rmdir(folder.path)
 })
 
 it('says that the folder for temporary files is missing', async ({ onTestFinished }) => {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { until } from '../../src/async/until.ts'
 import { describeError } from '../../src/example/usage.ts'
 import { freePort } from '../../src/process/ports.ts'
 import { connectRedis, withoutCommand } from '../../src/servers/connect.ts'
@@ -44,6 +45,14 @@ describeReal('a connection to Redis', need, () => {
     expect((await failure(`redis://127.0.0.1:${server.port}`)).line).toContain('NOAUTH')
   })
 
+  it('of a user who may do nothing fails, and is closed', async () => {
+    const redis = await connectRedis(server.url)
+    await redis.call('ACL', 'SETUSER', 'guest', 'on', 'nopass', '+info')
+    expect((await failure(`redis://guest:x@127.0.0.1:${server.port}`)).line).toContain('NOPERM')
+    await until(async () => !/ user=guest /.test(String(await redis.client('LIST'))), { timeoutMs: 5_000 })
+    redis.disconnect()
+  })
+
   it('takes the arguments out of the error of a command', async () => {
     const redis = await connectRedis(server.url)
     const error = await redis.call('SET', 'key', 'hunter2', 'EX', 'never').catch(withoutCommand)
@@ -51,6 +60,10 @@ describeReal('a connection to Redis', need, () => {
     expect(error).toMatchObject({ name: 'ReplyError', message: expect.stringContaining('not an integer') })
     expect(inspect(error)).not.toContain('hunter2')
   })
+})
+
+it.each([undefined, null, 'text'])('leaves alone what is no error: %s', (thrown) => {
+  expect(withoutCommand(thrown)).toBe(thrown)
 })
 
 it('says that nobody listens, for a name with several addresses too', async () => {
