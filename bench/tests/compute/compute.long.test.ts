@@ -32,9 +32,8 @@ async function doesAllJobs(id: string) {
     await job.alone()
     const expected = digestOf(job.result())
     for (const _ of [1, 2]) {
-      const { ms, digest } = await running.run({ name, size, job, file })
+      const { digest } = await running.run({ name, size, job, file })
       expect(digest, name).toBe(expected)
-      expect(ms).toBeGreaterThan(0)
     }
   }
 }

@@ -20,9 +20,8 @@ async function callsTheSame(id: string) {
       [3, 1],
       [7, 4],
     ] as const) {
-      const { ms, lengths } = await running.call({ text: 'x'.repeat(size), calls, atOnce }, signal)
+      const { lengths } = await running.call({ text: 'x'.repeat(size), calls, atOnce }, signal)
       expect(lengths).toEqual(Array(calls).fill(size))
-      expect(ms).toBeGreaterThan(0)
     }
   }
   const cut = running.call({ text: 'x', calls: 1_000_000, atOnce: 1_000 }, signal)

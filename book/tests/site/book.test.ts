@@ -68,11 +68,11 @@ describe('the EPUB', () => {
   })
 
   it('links only pages and pictures that it has', () => {
-    for (const [path, bytes] of Object.entries(files)) {
-      if (!path.endsWith('.xhtml')) continue
-      for (const [, target = ''] of strFromU8(bytes).matchAll(/(?:href|src)="(?!https?:|mailto:|#)([^"#]+)/g)) {
-        expect(Object.keys(files), `${path} → ${target}`).toContain(`EPUB/${target}`)
-      }
-    }
+    const targets = Object.entries(files)
+      .filter(([path]) => path.endsWith('.xhtml'))
+      .flatMap(([, bytes]) => [...strFromU8(bytes).matchAll(/(?:href|src)="(?!https?:|mailto:|#)([^"#]+)/g)])
+      .map(([, target]) => `EPUB/${target}`)
+    expect(targets.length).toBeGreaterThan(chapters.length)
+    expect(targets.filter((target) => !(target in files))).toEqual([])
   })
 })

@@ -23,7 +23,6 @@ describe('a solution', () => {
     const verdict = await judged('export const run = () => { console.log("one\\ntwo"); return 1 }')
     expect(verdict).toMatchObject({ exercise: 'one', passed: true, printed: ['one', 'two'] })
     expect(verdict).not.toHaveProperty('fault')
-    expect(verdict.ms).toBeGreaterThan(0)
   })
 
   it('fails with what the checker says', async () => {

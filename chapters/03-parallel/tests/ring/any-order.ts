@@ -97,7 +97,9 @@ export async function holdsInAnyOrder(runs: number): Promise<void> {
       for (const item = new Int32Array(2); ring.take(item); ) left.push(String([...item]))
 
       const put = results.slice(0, producers.length)
-      for (const size of results.at(-2) ?? []) {
+      const sizes = results.at(-2) ?? []
+      expect(sizes).toHaveLength(3)
+      for (const size of sizes) {
         expect(size).toBeGreaterThanOrEqual(0)
         expect(size).toBeLessThanOrEqual(2)
       }

@@ -206,7 +206,6 @@ describeRedis('the example', () => {
     expect(result.ways.map(({ name }) => name)).toEqual(['json', 'bytes'])
     for (const { name, ms, speedup, bytes } of result.ways) {
       expect(bytes).toBeGreaterThanOrEqual(name === 'bytes' ? 16_000 : 8_000)
-      expect(ms).toBeGreaterThan(0)
       expect(speedup).toBeCloseTo(result.bestSerialMs / ms, 6)
     }
     const { bestSerialMs, radixMs, typedArrayMs, ways, growth } = result

@@ -90,7 +90,9 @@ describeReal('EC2', moto, () => {
     await untilRunning(clients.ec2, ids)
     expect(ids).toHaveLength(2)
     const { Reservations = [] } = await clients.ec2.send(new DescribeInstancesCommand({ InstanceIds: ids }))
-    for (const instance of Reservations.flatMap(({ Instances = [] }) => Instances)) {
+    const instances = Reservations.flatMap(({ Instances = [] }) => Instances)
+    expect(instances).toHaveLength(2)
+    for (const instance of instances) {
       expect(instance).toMatchObject({
         State: { Name: 'running' },
         InstanceType: 't3.micro',

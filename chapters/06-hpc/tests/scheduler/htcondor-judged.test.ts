@@ -280,7 +280,9 @@ describeReal("HTCondor's parsers", need, () => {
 
       for (const job of [ends, held, late, again, removed]) {
         const events = await judge.events(join(job.folder, `${job.name}.log`))
-        for (const status of await cluster.poll([job])) {
+        const polled = await cluster.poll([job])
+        expect(polled).toHaveLength(job.array?.length ?? 1)
+        for (const status of polled) {
           const own = events.filter(({ Proc }) => Proc === (job.array?.indexOf(status.task ?? 0) ?? 0))
           expect(own[0]).toMatchObject({ MyType: 'SubmitEvent', Cluster: Number(job.id) })
           expect(stateAfter(own.at(-1) ?? {})).toEqual({ state: status.state, exitCode: status.exitCode })

@@ -78,7 +78,9 @@ describeReal('the metrics of a process', redis, () => {
     // Redis is still there, and says nothing.
     for (const link of pipeline.links.values()) link.block()
     for (let times = 0; times < 3; times++) {
-      for (const [process, text] of await metricsOf(folder.path)) {
+      const meanwhile = await metricsOf(folder.path)
+      expect([...meanwhile.keys()].sort()).toEqual(Object.keys(own))
+      for (const [process, text] of meanwhile) {
         const samples = parseMetrics(text)
         expect(samples, process).toContainEqual({ name: 'pipeline_redis_up', labels: {}, value: 0 })
         expect(samples.filter(({ name }) => name.startsWith('pipeline_queue_'))).toEqual([])

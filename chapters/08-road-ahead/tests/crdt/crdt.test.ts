@@ -205,6 +205,7 @@ describe('crdt', () => {
     expect(emptied).toMatchObject({ content: 0, values: 2 })
     expect(emptied?.text).toBeGreaterThan(0.9 * (before?.text ?? 0))
     expect(emptied?.compact).toBeLessThan(before?.compact ?? 0)
+    expect(result.pictures.length).toBeGreaterThan(0)
     for (const picture of result.pictures) expect(await readFile(picture, 'utf8')).toContain('<svg')
   })
 
