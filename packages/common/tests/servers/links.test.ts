@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type RequestO
 import { text } from 'node:stream/consumers'
 import { AsyncDisposableStack } from '@whatwg-node/disposablestack'
 import { expect, it } from 'vitest'
+import { isListening } from '../../src/process/ports.ts'
 import { startForwarder, startLinks } from '../../src/servers/links.ts'
 
 const nodes = ['a', 'b', 'c']
@@ -119,4 +120,11 @@ it('an HTTP proxy breaks off what its link breaks off, and what leads nowhere', 
   const [answer] = (await once(asking.ask('/').end(), 'response')) as [IncomingMessage]
   await expect(text(answer)).rejects.toThrow('aborted')
   await expect(once(asking.ask('/', {}, 1).end(), 'response')).rejects.toThrow('socket hang up')
+})
+
+it('an HTTP proxy that is disposed of no longer listens', async () => {
+  await using links = await startLinks(['a'])
+  const forwarder = await startForwarder('a', ['a'], links)
+  await forwarder[Symbol.asyncDispose]()
+  expect(await isListening(forwarder.port)).toBe(false)
 })
