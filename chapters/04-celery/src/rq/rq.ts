@@ -10,7 +10,7 @@ import { requireMs, sleep } from '@repo/common/async/timer'
 import { errorOf, messageOf } from '@repo/common/output/errors'
 import { removeKeys } from '@repo/common/servers/remove-keys'
 import { z } from 'zod'
-import { connect, explainRedisError, type Redis } from '../queue/connect.ts'
+import { connect, explainRedisError, type Redis, refusalOf } from '../queue/connect.ts'
 import { type Claim, type QueueKeys, type ServeOptions, serve } from './claims.ts'
 import { readJson, writeJson } from './json.ts'
 
@@ -225,10 +225,10 @@ async function runJob(redis: Redis, keys: Keys, functions: Functions, claim: Cla
   const { item: id, active, worker } = claim
   const end = (status: string, ...fields: string[]) =>
     redis.eval(scripts.end, 3, active, keys.job(id), keys.failed, id, status, 'status', status, ...fields)
-  // If Redis refuses this, the job has not failed, and is begun again.
-  const begun = await redis.eval(scripts.begin, 2, keys.job(id), active, worker, mostBytes, id)
+  let begun: unknown
   let result: string
   try {
+    begun = await redis.eval(scripts.begin, 2, keys.job(id), active, worker, mostBytes, id)
     const [status, name = '', args, attempts = 0] = begun as [string?, string?, string?, number?]
     if (status === 'finished' || status === 'failed') return
     if (status === undefined) throw new Error('there is no record of this job')
@@ -243,6 +243,8 @@ async function runJob(redis: Redis, keys: Keys, functions: Functions, claim: Cla
     requireSize(result, 'the result')
   } catch (thrown) {
     const error = errorOf(thrown)
+    // If Redis is away or refuses to begin it, the job has not failed, and is begun again. Its record may be wrong, too.
+    if (begun === undefined && (error.name !== 'ReplyError' || refusalOf(error))) throw error
     const message = messageOf(error)
     const { stack = message } = error
     return void (await end('failed', 'error', message.slice(0, 2_000), 'stack', stack.slice(0, 10_000)))

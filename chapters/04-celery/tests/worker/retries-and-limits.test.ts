@@ -602,13 +602,13 @@ describeRedis('dates', () => {
       args: z.object({}),
       retries: { max: 1, baseMs: 0, when: () => true },
       run: async () => {
-        await delay(60)
+        await delay(1_000)
         throw new RangeError('the cause')
       },
     })
     const client = await layer.openClient()
     await layer.startWorker({ tasks: [task] })
-    const result = await client.send(task, {}, { expiresInMs: 50 })
+    const result = await client.send(task, {}, { expiresInMs: 1_000 })
     await expect(result.get()).rejects.toThrow(
       /TaskExpired: late expired \d+ ms before a worker came to it, and its last try had failed: the cause$/,
     )
