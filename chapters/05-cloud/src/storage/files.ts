@@ -277,6 +277,8 @@ export async function downloadFile(
   name: string,
   options: TransferOptions = {},
 ): Promise<FileDownload> {
+  // Before anything travels: at the end, no file could get this name.
+  if (/(^|\/)$/.test(name)) throw new FolderError(name || '.')
   const path = await fileOf(name)
   return await inTurn(path, async () => {
     await using _ = await lock(path)

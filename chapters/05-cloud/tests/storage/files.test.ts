@@ -237,6 +237,8 @@ describe('a journal', () => {
     for (const transfer of [uploadFile, downloadFile]) {
       const refused = transfer(s3, target, join(folder.path, 'own'))
       await expect(refused).rejects.toThrow(`${join(folder.path, 'own')} is a folder: name a file`)
+      await expect(downloadFile(s3, target, `${folder.path}/new/`)).rejects.toThrow('/new/ is a folder: name a file')
+      await expect(downloadFile(s3, target, '')).rejects.toThrow('. is a folder: name a file')
     }
     expect(await readdir(folder.path)).toEqual(['own'])
   })

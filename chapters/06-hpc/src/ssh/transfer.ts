@@ -4,8 +4,8 @@
  * SFTP session. A file gets its name only when all of it has arrived with the right checksum, so an interrupted
  * transfer is simply started again, even after the end of this process.
  */
-import { createHash, hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createHash, hash, randomUUID } from 'node:crypto'
+import { constants, createReadStream } from 'node:fs'
 import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, posix, sep } from 'node:path'
 import pLimit from 'p-limit'
@@ -186,7 +186,7 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
       const path = localPath(localFolder, name)
       // What cannot be read here is copied again: if it cannot be replaced either, the error then names it.
       if (sha256 === undefined || (await sha256Of(path).catch(() => undefined)) !== sha256) return false
-      if (mode !== undefined) await setModeLike(path, mode)
+      if (mode !== undefined) await setModeLike({ stat: () => stat(path), chmod: (own) => chmod(path, own) }, mode)
       return true
     }
     const same = new Set(
@@ -221,31 +221,40 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
   /** Returns whether the file arrived intact. */
   async function receiveFile(sftp: Sftp, from: string, path: string, item: Item, count: Counter): Promise<boolean> {
     const { name, sha256, mode: known, bytes } = item
-    // Without the checksum, a part cannot be told from a part of another file.
-    const part = unfinishedLocalName(path, sha256?.slice(0, 16) ?? '0'.repeat(16))
+    // Without the checksum, a part cannot be told from a part of another file, and nobody goes on with it.
+    const part = unfinishedLocalName(path, sha256?.slice(0, 16) ?? randomUUID())
     const sum = createHash('sha256')
     // Asked for together with the file, so that it costs no time.
     const asked = known === undefined ? sftp.stat(from) : Promise.resolve({ mode: known, size: bytes })
     asked.catch(() => {})
+    let isRemoved = false
     // In this order, a missing file leaves nothing here.
     await sftp.withFile(from, { flags: 'r' }, async (file) => {
       const { mode, size } = await asked
       // Until it is complete it must be possible to write it, and nobody may do more with it than with the file.
       const writable = (mode & 0o777) | 0o600
-      const local = await open(part, sha256 === undefined ? 'w' : 'a+', writable)
+      // Another download of the same file may be at work: in the same places it writes the same bytes.
+      const local = await open(part, constants.O_RDWR | constants.O_CREAT, writable)
       try {
-        await setModeLike(part, writable)
+        await setModeLike(local, writable)
         // #region resume
-        const begin = (await local.stat()).size
-        if (begin > 0) for await (const data of createReadStream(part)) sum.update(data)
+        let begin = 0
+        for await (const data of local.createReadStream({ autoClose: false })) {
+          sum.update(data)
+          begin += data.length
+        }
         count.resume(name, begin)
         for await (const data of sftp.read(file, { begin, size })) {
-          await local.appendFile(data).catch((error) => notWritten(part, path, error))
+          await local.writeFile(data).catch((error) => notWritten(part, path, error))
           sum.update(data)
           count.add(name, data.length)
         }
         // #endregion resume
-        await setModeLike(part, mode)
+        await setModeLike(local, mode)
+        isRemoved = (await local.stat()).nlink === 0
+      } catch (error) {
+        if (sha256 === undefined) await rm(part, { force: true })
+        throw error
       } finally {
         await local.close()
       }
@@ -254,7 +263,14 @@ export function transfers(host: string, run: Run, overSftp: OverSftp): Transfers
       await rm(part, { force: true })
       return false
     }
-    await rename(part, path).catch((error) => notWritten(part, path, error))
+    if (isRemoved) return false
+    try {
+      await rename(part, path)
+    } catch (error) {
+      // The other download may have renamed it already.
+      const isThere = sha256 !== undefined && (await sha256Of(path).catch(() => undefined)) === sha256
+      if (!isThere) await notWritten(part, path, error as NodeJS.ErrnoException)
+    }
     count.file()
     return true
   }
@@ -350,11 +366,16 @@ async function checksums(
   return sums
 }
 
+interface HasMode {
+  stat: () => Promise<{ mode: number }>
+  chmod: (mode: number) => Promise<void>
+}
+
 /** Gives a local file the mode of another one, as far as the umask allows. */
-async function setModeLike(path: string, mode: number): Promise<void> {
-  const { mode: has } = await stat(path)
+async function setModeLike(file: HasMode, mode: number): Promise<void> {
+  const { mode: has } = await file.stat()
   const own = modeLike(mode, has)
-  if (own !== (has & 0o777)) await chmod(path, own)
+  if (own !== (has & 0o777)) await file.chmod(own)
 }
 
 /** Removes an unfinished file that cannot be written any more: on a full disk it would take the place of others. */

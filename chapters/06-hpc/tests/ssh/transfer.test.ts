@@ -409,6 +409,16 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
     expect(await readdir(back)).toEqual(['large'])
   })
 
+  it.each(['upload', 'download'] as const)('arrives whole when two %s it at the same time', async (copy) => {
+    await using other = await connect(server.options)
+    const [from, to] = [join(folder, 'from'), join(folder, 'to')]
+    await write(from, { large: randomBytes(4 << 20) })
+    const both = await Promise.all([connection[copy](from, to), other[copy](from, to)])
+    expect(both.map(({ verified }) => verified)).toEqual([true, true])
+    expect(await contents(to)).toEqual(await contents(from))
+    expect(await readdir(to)).toEqual(['large'])
+  })
+
   it('resumes where another process was killed, and never trusts what it finds', async () => {
     const content = randomBytes(3 << 20)
     const [from, there, back] = [join(folder, 'from'), join(folder, 'there'), join(folder, 'back')]
@@ -555,9 +565,6 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
       await write(from, { 'a/b': randomBytes(400_000), c: '' })
       await using own = await withPrograms({})
       await using client = await connect(own.options)
-      // Nobody can tell of which version of the file this is a part.
-      const part = `.b.${'0'.repeat(16)}.part`
-      await write(back, { [`a/${part}`]: 'of another' })
       // Of no file, nothing is left to verify.
       await mkdir(join(folder, 'empty'))
       expect(await client.upload(join(folder, 'empty'), there)).toMatchObject({ files: 0, verified: true })
@@ -565,6 +572,11 @@ describeReal('files over a real sshd', { name: 'OpenSSH', found: await findOpenS
         expect(await client.upload(from, there)).toMatchObject({ files: 2, bytes: 400_000, verified: false })
         expect(await client.download(there, back)).toMatchObject({ files: 2, bytes: 400_000, verified: false })
       }
+      // Nobody could tell of which version of the file a part is, so none is left.
+      const enough = AbortSignal.abort(new Error('enough'))
+      const stopped = client.download(there, join(folder, 'other'), { onProgress: () => enough.throwIfAborted() })
+      await expect(stopped).rejects.toThrow('enough')
+      expect(await readdir(join(folder, 'other', 'a'))).toEqual([])
       expect(await contents(back)).toEqual(await contents(from))
     })
   })
