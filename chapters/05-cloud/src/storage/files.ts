@@ -1,5 +1,5 @@
 /** Files to objects and back. An interrupted transfer resumes where it stopped, once it is proven to be the same work. */
-import { constants, createReadStream } from 'node:fs'
+import { constants, createReadStream, type Stats } from 'node:fs'
 import { type FileHandle, open, readlink, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -24,6 +24,7 @@ import {
   completeUpload,
   downloadParts,
   headObject,
+  mostParts,
   type NextPart,
   type ObjectInfo,
   partSize,
@@ -85,6 +86,12 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
   const before = await stat(path)
   if (before.isDirectory()) throw new FolderError(path)
   const { size, mtimeMs, mode } = before
+  // Otherwise only the last part would be refused, hours later.
+  if (size > mostParts * partSize) {
+    throw new Error(
+      `${path} has ${size} bytes; accepts up to ${mostParts * partSize}: S3 takes ${mostParts} parts, here of ${inBytes(partSize)}`,
+    )
+  }
   const metadata = { ...options.metadata, [modeKey]: (mode & permissions).toString(8) }
   const journal = await readJournal(path).catch((error: unknown) => {
     // A small file needs no journal.
@@ -103,7 +110,7 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
   // Before a small file is sent as well: it may have been larger.
   if (journal && !resumes) await discard(s3, path)
   if (size <= partSize) {
-    return { ...(await uploadStream(s3, target, createReadStream(path), { ...options, metadata })), resumed: 0 }
+    return { ...(await uploadStream(s3, target, unchangedContent(path, before), { ...options, metadata })), resumed: 0 }
   }
 
   await using file = await open(path)
@@ -139,6 +146,13 @@ async function upload(s3: S3Client, target: Target, path: string, options: Trans
     await discard(s3, path)
     return await upload(s3, target, path, options)
   }
+}
+
+/** The content of a small file. The store keeps it only if it is that of the file when the upload began. */
+async function* unchangedContent(path: string, { ino, size, mtimeMs }: Stats): AsyncGenerator<Uint8Array, void> {
+  yield* createReadStream(path)
+  const now = await stat(path)
+  if (now.ino !== ino || now.size !== size || now.mtimeMs !== mtimeMs) throw new ChangedError(path)
 }
 
 class FolderError extends Error {
@@ -320,13 +334,14 @@ async function download(
 ): Promise<FileDownload> {
   const { partSize: size = partSize } = info
   const unfinished = partialOf(path, info.etag)
+  const left = (await stat(unfinished).catch(() => undefined))?.size ?? 0
+  await requireSpace(path, info.bytes - left)
   const { file, mode } = await openUnfinished(unfinished, path, info)
   let resumed = 0
   try {
     const verifier = new Verifier(info)
     const there = (await file.stat()).size
     if (proofOf(info)) resumed = Math.floor(Math.min(there, info.bytes) / size)
-    await requireSpace(path, info.bytes - there)
     const part = Buffer.allocUnsafeSlow(size)
     for (let number = 0; number < resumed; number++) {
       options.signal?.throwIfAborted()

@@ -81,7 +81,7 @@ export type NextPart = (buffer: Buffer) => Promise<{ number: number; bytes: numb
  */
 export const partSize = 5 << 20
 /** S3's limit. */
-const mostParts = 10_000
+export const mostParts = 10_000
 /** The metadata that an object and an upload carry. */
 const metadataOf = (more = {}) => ({ 'part-size': String(partSize), ...more })
 /** A reader takes no larger parts. Metadata may come from anybody, and a part needs memory. */

@@ -345,6 +345,7 @@ describe('a full disk', () => {
     })
     const path = join(folder.path, 'copy')
     expect(await messageOf(downloadFile(client, target, path))).toMatch(/copy needs .* and its disk has .* left$/)
+    expect(await readdir(folder.path)).toEqual([])
   })
 })
 

@@ -24,7 +24,7 @@ import { describe, expect, it } from 'vitest'
 import { s3Client } from '../../src/cloud/clients.ts'
 import { discardUpload, downloadFile, partialOf, uploadFile } from '../../src/storage/files.ts'
 import { journalOf } from '../../src/storage/journal.ts'
-import { headObject, partSize } from '../../src/storage/parts.ts'
+import { headObject, mostParts, partSize } from '../../src/storage/parts.ts'
 import { useFileTransfers } from '../fixtures/file-transfers.ts'
 import { alteredClient, messageOf } from '../fixtures/http-faults.ts'
 import { openFiles } from '../fixtures/open-files.ts'
@@ -201,6 +201,18 @@ describe('an interrupted upload', () => {
   })
 })
 
+it('a file of too many parts is refused before its first one travels', async () => {
+  await using folder = await temporaryFolder()
+  const path = join(folder.path, 'large')
+  await writeFile(path, '')
+  await truncate(path, mostParts * partSize + 1)
+  await expect(uploadFile(s3, target, path)).rejects.toThrow(
+    `${path} has 52428800001 bytes; accepts up to 52428800000: S3 takes 10000 parts`,
+  )
+  expect(await readdir(folder.path)).toEqual(['large'])
+  expect(await unfinished()).toEqual([])
+})
+
 describe('a journal', () => {
   it('that is torn in its last line is continued, and torn again', async () => {
     await withFile(async (path) => {
@@ -267,6 +279,26 @@ describe('a file that changes while it is sent', () => {
     ['shrinks', (path: string) => truncateSync(path, 6 * mib)],
     ['gets other permissions', (path: string) => chmodSync(path, 0o400)],
   ])('is refused when it %s', async (_how, change) => await isRefusedAfter(change))
+
+  it.each([['is emptied'], ['grows', 'more than there was']])(
+    'is refused when it %s, however small',
+    async (_, content = '') => {
+      await using folder = await temporaryFolder()
+      const path = join(folder.path, 'small')
+      await writeFile(path, 'small')
+      await uploadFile(s3, target, path)
+      const options = {
+        // Asked for after the upload has looked at the file.
+        get metadata() {
+          writeFileSync(path, content)
+          return {}
+        },
+      }
+      const refused = uploadFile(s3, target, path, options)
+      await expect(refused).rejects.toThrow(`${path} was changed while it was uploaded: upload it again`)
+      expect(String(await stored())).toBe('small')
+    },
+  )
 
   it('is not refused when only its time changes', async () => {
     await withFile(async (path) => {
