@@ -87,7 +87,7 @@ export function checkpointFile<State>(
     const seen = await look(slots)
     for (const file of slots) {
       if (!(await isThere(file))) continue
-      const content = decode(await readFile(file, 'utf8'))
+      const content = await readFile(file, 'utf8').then(decode, unreadable)
       if (typeof content === 'string') damaged.push({ file, why: content })
       else if (content.computation !== computation) {
         throw new Error(`${file} is the state of "${content.computation}", not of "${computation}"`)
@@ -307,6 +307,12 @@ function decode(text: string): (Description & { state: unknown }) | string {
   } catch {
     return 'its checksum is right, but its lines are not JSON'
   }
+}
+
+/** Says what is wrong with a file of which the disk has lost a part. All other errors are thrown. */
+function unreadable(error: NodeJS.ErrnoException): string {
+  if (error.code !== 'EIO') throw error
+  return 'the disk cannot read it (EIO)'
 }
 
 /** TypeScript does not declare this function yet. */

@@ -93,6 +93,19 @@ describe('a checkpoint', () => {
     expect(await again().load()).toMatchObject({ state: { at: 3 }, generation: 2, damaged: [] })
   })
 
+  it.runIf(process.platform === 'linux')('falls back where the disk cannot read the newest', async () => {
+    for (let at = 1; at <= 2; at++) await file.save({ at })
+    await rm(`${path}.b`)
+    // Nothing is at its beginning: the read fails as on a damaged disk.
+    await symlink('/proc/self/mem', `${path}.b`)
+    expect(await file.load()).toMatchObject({
+      state: { at: 1 },
+      damaged: [{ file: `${path}.b`, why: 'the disk cannot read it (EIO)' }],
+    })
+    await file.save({ at: 3 })
+    expect(await again().load()).toMatchObject({ state: { at: 3 }, damaged: [] })
+  })
+
   it('says when all is damaged', async () => {
     await file.save({ at: 1 })
     await writeFile(`${path}.a`, '')
