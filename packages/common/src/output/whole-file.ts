@@ -1,7 +1,7 @@
 /** Files that are written as a whole or not at all. */
 import { randomUUID } from 'node:crypto'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /**
  * Writes a file and the folders above it. It is renamed when complete: a viewer, or another run of the same program, never
@@ -9,7 +9,8 @@ import { dirname } from 'node:path'
  */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
-  const unfinished = `${file}.${randomUUID()}`
+  // Not the name with an ending: it may have as many bytes as the file system takes.
+  const unfinished = join(dirname(file), `.${randomUUID()}.tmp`)
   try {
     await writeFile(unfinished, content)
     await rename(unfinished, file)
