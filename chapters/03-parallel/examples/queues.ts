@@ -102,7 +102,7 @@ export default example(import.meta, {
     const logs = await Promise.race([throughRing(producers, consumers, checkedEach, seen), stopped])
     const checked = { ...total(logs), lostOrDoubled: seen.counts.filter((times) => times !== 1).length }
     print(
-      `Through the ring went ${count(checked.taken)} items from ${producers} producers to ${consumers} consumers: ${checked.lostOrDoubled} lost or doubled, ${checked.wrong} damaged or out of order.`,
+      `Through the ring went ${count(checked.taken)} items from ${howMany(producers, 'producer')} to ${howMany(consumers, 'consumer')}: ${checked.lostOrDoubled} lost or doubled, ${checked.wrong} damaged or out of order.`,
       '',
     )
     if (checked.lostOrDoubled > 0 || checked.wrong > 0)
