@@ -2,7 +2,6 @@
  * Asynchronous programs under every schedule: which of the operations in progress ends next, when time passes, and when
  * a program is killed, is decided by the schedule and not by chance.
  */
-
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
 import { messageOf } from '@repo/common/output/errors'

@@ -1,6 +1,6 @@
 /** The moments at which tasks with a rate limit may start: worker/rate-limit.ts hands them out, this gives them back. */
 import type { Redis } from 'ioredis'
-import { partsOf } from './message.ts'
+import { jobKey, partsOf } from './message.ts'
 
 /**
  * Redis keys of one limited task: the state of its rate, the moments by job, and the moments given back. A task may have
@@ -42,16 +42,9 @@ export async function giveBack(redis: Redis, prefix: string, ids: readonly strin
 export async function giveBackRemoved(redis: Redis, prefix: string): Promise<void> {
   for (const task of await redis.smembers(limitedTasks(prefix))) {
     const [, moments = ''] = rateKeys(prefix, task)
-    const jobs = (await redis.hkeys(moments)).flatMap((id) => {
-      const queue = partsOf(id)?.queue
-      return queue === undefined ? [] : [{ id, key: `${prefix}:${queue}:${id}` }]
-    })
-    const there = await Promise.all(jobs.map(({ key }) => redis.exists(key)))
-    const gone = jobs.filter((_, at) => there[at] === 0)
-    await giveBack(
-      redis,
-      prefix,
-      gone.map(({ id }) => id),
-    )
+    const ids = (await redis.hkeys(moments)).filter((id) => partsOf(id) !== undefined)
+    const there = await Promise.all(ids.map((id) => redis.exists(jobKey(prefix, id))))
+    const gone = ids.filter((_, at) => there[at] === 0)
+    await giveBack(redis, prefix, gone)
   }
 }

@@ -323,9 +323,10 @@ function objectAnswer(
     headers['x-amz-copy-source'] = String(source).replace(/\?versionId=null$/, '')
     const [fromBucket = '', ...rest] = sourceOf(String(headers['x-amz-copy-source'])).split('/')
     const fromKey = rest.join('/')
-    requireConditions(headers, find(store, fromBucket, fromKey), { prefix: 'x-amz-copy-source-if-', reads: false })
+    const copied = find(store, fromBucket, fromKey)
+    requireConditions(headers, copied, { prefix: 'x-amz-copy-source-if-', reads: false })
     const last = /-(\d+)$/.exec(String(headers['x-amz-copy-source-range'] ?? ''))?.[1]
-    const size = find(store, fromBucket, fromKey)?.contentLength ?? Infinity
+    const size = copied?.contentLength ?? Infinity
     if (Number(last) >= size) {
       throw new S3Error('InvalidArgument', `Range specified is not valid for source object of size: ${size}`, 400)
     }

@@ -95,8 +95,9 @@ export function settle(
       // Some schedulers list an array as a whole.
       const array = (task !== undefined && statuses.get(keyOf(id))) || own
       const { unread: unreadArray, otherwise: otherwiseArray, ...whole } = array
+      const asWhole = { ...whole, ...own, state: whole.state }
       const isOpen = whole.state !== 'unknown' && !hasEnded(whole.state)
-      if (isOpen && !otherwiseArray) return { ...whole, ...own, state: whole.state }
+      if (isOpen && !otherwiseArray) return asWhole
       const text = unread ?? unreadArray
       if (text !== undefined) {
         // It is there, so its time does not run out.
@@ -108,7 +109,7 @@ export function settle(
       const since = missingSince.get(at) ?? now
       missingSince.set(at, since)
       const isPatient = now - since < patienceMs
-      const last = status.state ? status : { ...whole, ...own, state: whole.state }
+      const last = status.state ? status : asWhole
       const end = otherwise ?? otherwiseArray
       if (end) {
         if (isPatient) return last
